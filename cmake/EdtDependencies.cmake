@@ -27,6 +27,7 @@ find_package(PkgConfig REQUIRED)
 pkg_check_modules(hwy REQUIRED IMPORTED_TARGET "libhwy>=1.0.3")
 pkg_check_modules(xxhash REQUIRED IMPORTED_TARGET "libxxhash>=0.8.1")
 pkg_check_modules(zip REQUIRED IMPORTED_TARGET "libzip>=1.7.3")
+pkg_check_modules(hwloc REQUIRED IMPORTED_TARGET "hwloc>=2.9")
 pkg_check_modules(utf8proc REQUIRED IMPORTED_TARGET "libutf8proc>=2.5")
 pkg_check_modules(archive REQUIRED IMPORTED_TARGET "libarchive>=3.6.2")
 # Not find_package(simdjson): its configuration file takes no other minor version than the one asked for.

@@ -1,6 +1,5 @@
 #include "launcher/world.h"
 
-#include <sched.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -15,6 +14,7 @@
 #include "launcher/error_agreement.h"
 #include "launcher/exit_status.h"
 #include "launcher/launch_check.h"
+#include "launcher/machine/topology.h"
 #include "parallel/comm/mpi/mpi_session.h"
 #include "parallel/comm/self/self_communicator.h"
 
@@ -55,23 +55,6 @@ std::uint64_t free_shared_memory() {
   return static_cast<std::uint64_t>(status.f_bavail) * status.f_frsize;
 }
 
-// The cores this process may run on, as text that is equal for equal sets.
-std::string core_set(int& count) {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  // Fails on machines with more than 1024 CPUs: then all that are online count.
-  if (sched_getaffinity(0, sizeof set, &set) != 0) {
-    count = static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN));
-    return "all";
-  }
-  count = CPU_COUNT(&set);
-  std::string text(CPU_SETSIZE, '0');
-  for (std::size_t core = 0; core < text.size(); ++core) {
-    if (CPU_ISSET(core, &set)) text[core] = '1';
-  }
-  return text;
-}
-
 }  // namespace
 
 World::World() {
@@ -101,8 +84,8 @@ World::~World() {
 }
 
 int World::threads_per_rank() {
-  int cores = 1;
-  const std::string own = ranks_->host() + ' ' + core_set(cores);
+  const CoreSet cores = bound_cores();
+  const std::string own = ranks_->host() + ' ' + cores_text(cores);
   const auto all = ranks_->gather(own, 0, "cores of the ranks");
   std::string shares;
   for (const std::string& one : all) {
@@ -115,7 +98,7 @@ int World::threads_per_rank() {
   for (int rank = 0; rank <= ranks_->rank(); ++rank, text = end) {
     sharing = std::strtol(text, &end, 10);
   }
-  return std::max(1, cores / static_cast<int>(sharing));
+  return std::max(1, static_cast<int>(cores.size()) / static_cast<int>(sharing));
 }
 
 }  // namespace edt

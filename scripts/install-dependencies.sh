@@ -20,6 +20,7 @@ packages=(
   libzip-dev libxxhash-dev libprotozero-dev
   libutf8proc-dev          # names that look the same
   libsimdjson-dev          # metrics of long runs
+  libhwloc-dev             # memory domains of a node
   libopenmpi-dev openmpi-bin
   libgtest-dev libgmock-dev libboost-context-dev
   xz-utils                 # scripts/gpu-check.sh packs with it

@@ -123,21 +123,14 @@ SearchSpace space_of(const OptionSet& options, const TrainConfig& config, const 
   return space;
 }
 
-int run_calibration(const TrainConfig& config, const PlanOptions& plan, PlannedStep step,
+int run_calibration(const TrainConfig& config, const ModelConfig& model, const PlanOptions& plan,
                     CommandContext& context) {
-  step.tensor_ranks = config.parallel.tensor;
-  step.engine.batch = 2 * step.engine.micro_batch;  // one to accumulate onto the other
-  step.engine.zero.stage = ZeroStage::kNone;
-  step.engine.zero.shard_ranks = 0;
+  const PlannedStep step = step_to_calibrate(config, model);
   const auto backend = config.run.device.make_backend(context.world);
-  Cluster before;
-  if (std::filesystem::exists(plan.calibrate)) before = read_cluster(plan.calibrate.string());
   context.run_started = true;
-  Communicator& world = context.world;
-  const Cluster cluster = calibrate(step, *backend, world, plan.rounds, std::move(before));
-  if (world.is_root()) write_cluster(cluster, plan.calibrate);
-  context.note("{}: {} node{} of {}, {} kernels measured\n", plan.calibrate.string(), cluster.nodes,
-               cluster.nodes == 1 ? "" : "s", cluster.devices, cluster.measured.seconds.size());
+  const Cluster cluster =
+      calibrate_into(plan.calibrate, step, *backend, context.world, plan.rounds);
+  context.note("{}\n", calibration_text(plan.calibrate, cluster));
   return kDone;
 }
 
@@ -237,7 +230,7 @@ int plan(std::span<const std::string> args, CommandContext& context) {
   if (plan.encode == 0) config.check_recipe(model);
   if (!plan.calibrate.empty()) {
     choose_micro_batch(config, model, context.world.size(), {});
-    return run_calibration(config, plan, {training_recipe(config, model)}, context);
+    return run_calibration(config, model, plan, context);
   }
   require<UsageError>(context.world.size() == 1, "plan",
                       "runs on one rank, the launcher started {}; only --calibrate uses more",

@@ -17,34 +17,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::optional<TrainConfig> configuration_of(const fs::path& run) {
-  for (const char* name : {"config.ini", "train.ini"}) {
-    const fs::path file = run / name;
-    if (!fs::is_regular_file(file)) continue;
-    TrainConfig config;
-    OptionSet options("train", "");
-    config.declare(options);
-    options.read_known_sections(parse_ini(read_text(file), file.string()));
-    config.validate();
-    return config;
-  }
-  return std::nullopt;
-}
-
-// The number of classes is a row of a table each: the data's, or as many as are usual.
-std::int64_t classes_of(const fs::path& data) {
-  try {
-    return data::Dataset(data, {.verify_blocks = false}).description().classes;
-  } catch (const Error&) {
-    return 1000;
-  }
-}
-
 struct SavedBytes {
   std::uint64_t checkpoint = 0, snapshot = 0;  // 0: the run keeps no averages
 };
 
-// What the writers of a run on one rank reckon with.
+// What the writers of a run on one rank reckon with. Each class is a row of a table.
 SavedBytes saved_bytes(TrainConfig config) {
   config.distill = {};  // a teacher is not saved
   const TrainingRecipe recipe =
@@ -69,6 +46,28 @@ SavedBytes saved_bytes(TrainConfig config) {
 }
 
 }  // namespace
+
+std::optional<TrainConfig> configuration_of(const fs::path& run) {
+  for (const char* name : {"config.ini", "train.ini"}) {
+    const fs::path file = run / name;
+    if (!fs::is_regular_file(file)) continue;
+    TrainConfig config;
+    OptionSet options("train", "");
+    config.declare(options);
+    options.read_known_sections(parse_ini(read_text(file), file.string()));
+    config.validate();
+    return config;
+  }
+  return std::nullopt;
+}
+
+std::int64_t classes_of(const fs::path& data) {
+  try {
+    return data::Dataset(data, {.verify_blocks = false}).description().classes;
+  } catch (const Error&) {
+    return 1000;
+  }
+}
 
 std::optional<DiskPreflight> preflight_of_run(const fs::path& run) {
   const auto config = configuration_of(run);

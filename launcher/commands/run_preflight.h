@@ -1,15 +1,20 @@
-// Space for the checkpoints of a run that is not running here: known from its configuration.
+// A run that is not running here, as its configuration says, and space for its checkpoints.
 #pragma once
 
 #include <filesystem>
 #include <optional>
 
+#include "launcher/recipe/train_config.h"
 #include "launcher/train/disk_preflight.h"
 
 namespace edt {
 
-// Of the run directory `run`, which has config.ini, or train.ini of edt slurm, or nothing else that
-// this could be asked of. As many saves as there are until old ones go.
+// Of the run directory `run`: its config.ini, or train.ini of edt slurm; nothing where it has none.
+std::optional<TrainConfig> configuration_of(const std::filesystem::path& run);
+// The number of classes of this data, or as many as are usual.
+std::int64_t classes_of(const std::filesystem::path& data);
+
+// As many saves as there are until old ones go.
 std::optional<DiskPreflight> preflight_of_run(const std::filesystem::path& run);
 
 }  // namespace edt

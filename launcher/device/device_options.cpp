@@ -3,6 +3,7 @@
 #include <omp.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "core/base/log.h"
 #include "core/cpu/cpu_backend.h"
@@ -56,7 +57,7 @@ void DeviceOptions::declare(OptionSet& options, const std::string& prefix) {
       .absolute();
 }
 
-void DeviceOptions::declare_device(OptionSet& options, const std::string& prefix) {
+void DeviceOptions::declare_kind(OptionSet& options, const std::string& prefix) {
   const std::vector<std::pair<std::string, DeviceKind>> kinds{
       {"cpu", DeviceKind::kCpu},
       {"cuda", DeviceKind::kCuda},
@@ -64,6 +65,17 @@ void DeviceOptions::declare_device(OptionSet& options, const std::string& prefix
   declare_one(options, prefix, "device", &kind, kinds,
               "what computes: the processor or a GPU; reference is slow and obvious, to check "
               "against")
+      .free_to_change();
+}
+
+void DeviceOptions::declare_device(OptionSet& options, const std::string& prefix) {
+  declare_kind(options, prefix);
+  const std::vector<std::pair<std::string, Binding>> bindings{{"numa", Binding::kMemoryDomains},
+                                                              {"none", Binding::kAsStarted}};
+  declare_one(options, prefix, "bind", &binding, bindings,
+              "cores of the ranks of a node whose launcher has bound none of them: numa: of each "
+              "those of its memory domain; none: as they were started")
+      .used_when(prefix + "device", {"cpu", "reference"})
       .free_to_change();
   declare_one(options, prefix, "threads", &threads,
               "threads of this rank; 0: what the machine gives")
@@ -89,6 +101,15 @@ void DeviceOptions::declare_device(OptionSet& options, const std::string& prefix
       .free_to_change();
 }
 
+void DeviceOptions::take_cores(Communicator& world) const {
+  if (kind == DeviceKind::kCuda) return;
+  const std::vector<NodePlacement> nodes = place_ranks(world, binding);
+  static bool is_said = false;
+  if (!world.is_root() || std::exchange(is_said, true)) return;
+  for (const std::string& line : placement_lines(nodes)) log::info("{}", line);
+  for (const Finding& finding : findings(nodes)) log::warning("{}", finding.text);
+}
+
 void DeviceOptions::take_threads() const {
   if (threads > 0) omp_set_num_threads(threads);
 }
@@ -102,6 +123,7 @@ CudaOptions DeviceOptions::cuda_options(Communicator& world) const {
 }
 
 std::unique_ptr<Backend> DeviceOptions::make_backend(Communicator& world) const {
+  take_cores(world);
   take_threads();
   if (kind != DeviceKind::kCuda) warn_of_crowded_threads(world);
   switch (kind) {

@@ -8,6 +8,7 @@
 #include "core/cuda/cuda_backend.h"
 #include "core/ops/backend.h"
 #include "core/options/options.h"
+#include "launcher/machine/placement.h"
 #include "parallel/comm/communicator.h"
 
 namespace edt {
@@ -16,6 +17,7 @@ enum class DeviceKind { kCpu, kCuda, kReference };
 
 struct DeviceOptions {
   DeviceKind kind = DeviceKind::kCpu;
+  Binding binding = Binding::kMemoryDomains;
   int threads = 0;
   bool tf32 = false;
   bool epilogues = true;
@@ -25,15 +27,18 @@ struct DeviceOptions {
 
   // Names are `prefix` and "device", "threads", ...
   void declare(OptionSet& options, const std::string& prefix);
+  // What computes, alone.
+  void declare_kind(OptionSet& options, const std::string& prefix);
   // All but the products: for the command that chooses them.
   void declare_device(OptionSet& options, const std::string& prefix);
-  // All ranks of `world` call it; each gets its own GPU. UsageError or CudaError where there
-  // is none.
+  // All ranks of `world` call it; each gets its cores, or its own GPU. UsageError or CudaError
+  // where there is none.
   std::unique_ptr<Backend> make_backend(Communicator& world) const;
   // The same for a GPU, but for the products.
   CudaOptions cuda_options(Communicator& world) const;
 
  private:
+  void take_cores(Communicator& world) const;
   void take_threads() const;
 };
 

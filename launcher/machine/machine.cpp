@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 #include <omp.h>
-#include <sched.h>
 #include <sys/resource.h>
 #include <sys/sysinfo.h>
 #include <sys/utsname.h>
@@ -17,6 +16,7 @@
 #include "core/cpu/cpu_library.h"
 #include "launcher/machine/cgroup.h"
 #include "launcher/machine/cores.h"
+#include "launcher/machine/topology.h"
 #include "launcher/text/report.h"
 
 namespace edt {
@@ -55,13 +55,7 @@ std::vector<std::string> vector_units() {
   return units;
 }
 
-int cores_usable() {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  // Fails on machines with more than 1024 CPUs; all that are online count then.
-  if (sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);
-  return static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN));
-}
+int cores_usable() { return static_cast<int>(bound_cores().size()); }
 
 // Where there is no /proc, as in a bare chroot, the kernel itself says less.
 void probe_memory(Machine& machine) {
@@ -126,16 +120,18 @@ std::string machine_text(const Machine& machine) {
                      human_bytes(static_cast<double>(machine.memory_total)));
 }
 
-std::vector<Finding> findings(const Machine& machine) {
+std::vector<Finding> findings(const Machine& machine, int ranks) {
   std::vector<Finding> all;
-  const double cores = machine.cpu_quota
-                           ? std::min<double>(machine.cores_usable, *machine.cpu_quota)
-                           : machine.cores_usable;
+  const double all_cores = machine.cpu_quota
+                               ? std::min<double>(machine.cores_usable, *machine.cpu_quota)
+                               : machine.cores_usable;
+  const double cores = std::max(1.0, all_cores / ranks);
   if (machine.openmp_threads > cores) {
     all.push_back({false, crowded_threads(machine.openmp_threads, cores)});
   } else if (machine.openmp_threads + 1 <= cores) {
-    all.push_back({false, fmt::format("{} OpenMP threads leave cores idle, {:.3g} are usable",
-                                      machine.openmp_threads, cores)});
+    all.push_back({false, fmt::format("{} OpenMP threads{} leave cores idle, {:.3g} are usable",
+                                      machine.openmp_threads,
+                                      ranks > 1 ? fmt::format(" of {} ranks", ranks) : "", cores)});
   }
   if (!machine.native_bf16) {
     all.push_back({false, fmt::format("no native bf16 in oneDNN's {}: bf16 will be slower than "

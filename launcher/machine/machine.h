@@ -50,7 +50,8 @@ struct Finding {
   std::string text;
 };
 
-std::vector<Finding> findings(const Machine& machine);
+// `ranks`: so many of a job share the usable cores.
+std::vector<Finding> findings(const Machine& machine, int ranks = 1);
 std::vector<Finding> findings(const DirectoryProbe& directory);
 
 nlohmann::ordered_json to_json(const Machine& machine);

@@ -4,8 +4,11 @@
 
 #include "launcher/machine/machine.h"
 #include "launcher/machine/measuring.h"
+#include "launcher/plan/cluster_file.h"
 #include "launcher/plan/kernel_timing.h"
 #include "launcher/plan/link_timing.h"
+#include "launcher/recipe/engine_config.h"
+#include "launcher/text/report.h"
 #include "model/plan/gemms.h"
 
 namespace edt {
@@ -101,6 +104,30 @@ Cluster calibrate(const PlannedStep& step, Backend& backend, Communicator& world
     cluster.overlap_beside_tensor_ranks = backend.in_host_memory();
   }
   return cluster;
+}
+
+PlannedStep step_to_calibrate(const TrainConfig& config, const ModelConfig& model) {
+  PlannedStep step{training_recipe(config, model)};
+  step.tensor_ranks = config.parallel.tensor;
+  step.engine.batch = 2 * step.engine.micro_batch;
+  step.engine.zero.stage = ZeroStage::kNone;
+  step.engine.zero.shard_ranks = 0;
+  return step;
+}
+
+Cluster calibrate_into(const std::filesystem::path& file, const PlannedStep& step, Backend& backend,
+                       Communicator& world, int rounds) {
+  Cluster before;
+  if (std::filesystem::exists(file)) before = read_cluster(file.string());
+  const Cluster cluster = calibrate(step, backend, world, rounds, std::move(before));
+  if (world.is_root()) write_cluster(cluster, file);
+  return cluster;
+}
+
+std::string calibration_text(const std::filesystem::path& file, const Cluster& cluster) {
+  return fmt::format("{}: {} of {}, {} measured", file.string(),
+                     counted(static_cast<std::uint64_t>(cluster.nodes), "node"), cluster.devices,
+                     counted(cluster.measured.seconds.size(), "kernel"));
 }
 
 }  // namespace edt

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <atomic>
+#include <limits>
 #include <thread>
 
 #include "core/base/clock.h"
@@ -73,7 +74,11 @@ double time_in_a_row(const std::function<void()>& compute) {
   const auto begin = Clock::now();
   int count = 0;
   double seconds = 0;
-  for (; seconds < 0.2; ++count, seconds = seconds_since(begin)) compute();
+  while (seconds < 0.2) {
+    compute();
+    ++count;
+    seconds = seconds_since(begin);
+  }
   return seconds / count;
 }
 
@@ -146,6 +151,18 @@ Link time_link(Communicator& world, int distance) {
   const double adding = link.reduce_seconds.back() - link.exchange_seconds.back();
   link.reduce_bandwidth = adding > 0 ? link.bytes.back() / adding : 0;
   return link;
+}
+
+double time_exchange(Communicator& pair, double bytes, int samples) {
+  if (pair.size() < 2) return 0;
+  Exchange exchange(pair, bytes);
+  exchange.gather();  // connects
+  double fastest = std::numeric_limits<double>::infinity();
+  for (int i = 0; i < samples; ++i) {
+    pair.barrier("exchange");
+    fastest = std::min(fastest, seconds_of([&] { exchange.gather(); }));
+  }
+  return fastest;
 }
 
 OverlapRates time_overlap(Communicator& world, int distance, const std::function<void()>& compute) {

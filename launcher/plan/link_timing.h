@@ -20,6 +20,10 @@ Hosts find_hosts(Communicator& world);
 // pair's.
 Link time_link(Communicator& world, int distance);
 
+// The fastest of `samples` rounds in which both ranks of `pair` send `bytes` at once, in s; 0 for a
+// rank that is alone in it.
+double time_exchange(Communicator& pair, double bytes, int samples);
+
 struct OverlapRates {
   double compute = 1, communication = 1;
 };

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "core/base/log.h"
+#include "core/base/median.h"
 #include "launcher/text/report.h"
 
 namespace edt {
@@ -27,13 +28,6 @@ std::vector<double> each_rank(const std::vector<RankSeconds>& ranks, std::size_t
   std::vector<double> values;
   for (const RankSeconds& rank : ranks) values.push_back(a_step(rank, activity));
   return values;
-}
-
-// The lower one of two: with two ranks the faster one is the measure.
-double lower_median(std::vector<double> values) {
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>((values.size() - 1) / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
 }
 
 }  // namespace

@@ -47,5 +47,21 @@ TEST_F(Cli, DoctorSaysWhichDirectoryItExamines) {
   EXPECT_THAT(refusal("doctor ''"), HasSubstr("has no name"));
 }
 
+// For the step of a run; without one that of EDT-S/2 takes half a minute.
+TEST_F(CliRun, DoctorMeasuresAndWritesTheClusterFile) {
+  ASSERT_EQ(run(train_).status, 0);
+  const std::string file = path_ + "/here.ini";
+  const Outcome outcome = run("doctor --json --measure " + file + " " + run_);
+  const auto json = parse_json(outcome.output, "output");
+  ASSERT_EQ(json["measured"]["nodes"].size(), 1u);
+  EXPECT_GT(json["measured"]["nodes"][0]["products_flops"]["rate"], 1e8);
+  EXPECT_THAT(
+      run("plan --cluster " + file + " --config " + run_ + "/config.ini --ranks 1 --search off")
+          .output,
+      HasSubstr(" calls measured"));
+  EXPECT_THAT(refusal("doctor --device cpu"), HasSubstr("--measure"));
+  EXPECT_THAT(refusal("doctor --measure here.txt"), HasSubstr(".ini"));
+}
+
 }  // namespace
 }  // namespace edt::test

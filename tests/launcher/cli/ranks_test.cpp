@@ -39,6 +39,35 @@ TEST(CliRanks, ShareTheCoresOfTheirNode) {
             std::max(1, CPU_COUNT(&set) / 2));
 }
 
+// A machine of two memory domains, whatever this one is: hwloc is told so, the cores are real.
+std::string two_domains() {
+  return "env 'HWLOC_SYNTHETIC=pack:2 [numa(memory=1GB)] pu:1' HWLOC_THISSYSTEM=1 ";
+}
+
+TEST(CliRanks, EachIsBoundToAMemoryDomain) {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  ASSERT_EQ(sched_getaffinity(0, sizeof set, &set), 0);
+  if (!CPU_ISSET(0, &set) || !CPU_ISSET(1, &set)) GTEST_SKIP() << "cores 0 and 1 are not ours";
+  const auto cores = [](const std::string& arguments) {
+    const Outcome doctor =
+        mpirun("-np " + arguments + two_domains() + kProgram + " doctor --json /tmp");
+    const auto json = parse_json(doctor.output, "output");
+    std::vector<std::string> of_ranks;
+    for (const auto& rank : json["placement"][0]["ranks"]) of_ranks.push_back(rank["cores"]);
+    return of_ranks;
+  };
+  EXPECT_THAT(cores("2 "), testing::ElementsAre("0", "1"));
+  EXPECT_THAT(cores("3 "), testing::ElementsAre("0-1", "0-1", "0-1"));
+  EXPECT_THAT(cores("2 env OMP_PROC_BIND=close "), testing::ElementsAre("0-1", "0-1"));
+  const std::string step =
+      two_domains() + kProgram + " bench step --rounds 1 --micro-batch 1 --model EDT-Ti/2";
+  EXPECT_THAT(mpirun("-np 2 " + step, "2>&1 >/dev/null").output,
+              HasSubstr("has 2 memory domains, its 2 ranks run on cores 0 | 1"));
+  EXPECT_THAT(mpirun("-np 2 " + step + " --bind none", "2>&1 >/dev/null").output,
+              HasSubstr("run in several of its 2 memory domains"));
+}
+
 TEST(CliRanks, AnErrorOfAllRanksIsPrintedOnce) {
   const Outcome refused = mpirun("-np 3 " + kProgram + " data synth --out /nowhere", "2>&1");
   EXPECT_EQ(refused.status, 2);

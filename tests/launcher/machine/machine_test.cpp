@@ -62,6 +62,11 @@ TEST(Machine, FindingsNameBothValues) {
   machine = healthy();
   machine.openmp_threads = 2;
   EXPECT_THAT(texts(machine), HasSubstr("2 OpenMP threads leave cores idle, 4 are usable"));
+  const auto of_two_ranks = findings(machine, 2);
+  ASSERT_EQ(of_two_ranks.size(), 0u) << "each has its share";
+  machine.openmp_threads = 1;
+  EXPECT_THAT(findings(machine, 2).front().text,
+              HasSubstr("1 OpenMP threads of 2 ranks leave cores idle, 2 are usable"));
   machine = healthy();
   machine.native_bf16 = false;
   machine.onednn_isa = "avx2";

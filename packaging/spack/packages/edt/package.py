@@ -32,6 +32,7 @@ class Edt(CMakePackage, CudaPackage):
     depends_on("libpng")
     depends_on("libjpeg-turbo")
     depends_on("libwebp")
+    depends_on("hwloc@2.4:")
     depends_on("libarchive")
     depends_on("libzip")
     depends_on("xxhash")
