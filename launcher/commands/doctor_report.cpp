@@ -103,9 +103,10 @@ void print_ranks(CommandContext& context) {
 void print_nodes(CommandContext& context, const std::vector<NodeSummary>& nodes) {
   for (const NodeSummary& node : nodes) {
     print_line(context, node.host,
-               fmt::format("{} ranks, {} cores each, {} available, {} free in /dev/shm", node.ranks,
-                           node.cores_usable, bytes(node.memory_available),
-                           bytes(node.shared_memory_free)));
+               fmt::format("{}, {} each, {} available, {} free in /dev/shm",
+                           counted(static_cast<std::uint64_t>(node.ranks), "rank"),
+                           counted(static_cast<std::uint64_t>(node.cores_usable), "core"),
+                           bytes(node.memory_available), bytes(node.shared_memory_free)));
   }
 }
 

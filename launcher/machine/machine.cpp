@@ -129,9 +129,11 @@ std::vector<Finding> findings(const Machine& machine, int ranks) {
   if (machine.openmp_threads > cores) {
     all.push_back({false, crowded_threads(machine.openmp_threads, cores)});
   } else if (machine.openmp_threads + 1 <= cores) {
-    all.push_back({false, fmt::format("{} OpenMP threads{} leave cores idle, {:.3g} are usable",
-                                      machine.openmp_threads,
-                                      ranks > 1 ? fmt::format(" of {} ranks", ranks) : "", cores)});
+    all.push_back({false, fmt::format("{}{} leave{} cores idle, {:.3g} are usable",
+                                      counted(static_cast<std::uint64_t>(machine.openmp_threads),
+                                              "OpenMP thread"),
+                                      ranks > 1 ? fmt::format(" of each of {} ranks", ranks) : "",
+                                      machine.openmp_threads == 1 ? "s" : "", cores)});
   }
   if (!machine.native_bf16) {
     all.push_back({false, fmt::format("no native bf16 in oneDNN's {}: bf16 will be slower than "

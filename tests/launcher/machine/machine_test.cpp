@@ -66,7 +66,7 @@ TEST(Machine, FindingsNameBothValues) {
   ASSERT_EQ(of_two_ranks.size(), 0u) << "each has its share";
   machine.openmp_threads = 1;
   EXPECT_THAT(findings(machine, 2).front().text,
-              HasSubstr("1 OpenMP threads of 2 ranks leave cores idle, 2 are usable"));
+              HasSubstr("1 OpenMP thread of each of 2 ranks leaves cores idle, 2 are usable"));
   machine = healthy();
   machine.native_bf16 = false;
   machine.onednn_isa = "avx2";
