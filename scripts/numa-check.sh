@@ -72,7 +72,7 @@ timeout 1200 qemu-system-x86_64 -accel tcg,thread=multi -cpu max -m 4G -smp 4,so
   -object memory-backend-ram,id=m0,size=2G -object memory-backend-ram,id=m1,size=2G \
   -numa node,nodeid=0,cpus=0-1,memdev=m0 -numa node,nodeid=1,cpus=2-3,memdev=m1 -numa dist,src=0,dst=1,val=21 \
   -kernel "$work"/kernel/boot/vmlinuz-* -initrd "$work/initrd" -append "console=ttyS0 quiet panic=-1 rdinit=/init" \
-  -nographic -no-reboot </dev/null | tr -d '\r' | sed -n '/^== /,$p' | tee "$work/out"
+  -nographic -no-reboot </dev/null | tr -d '\r' | sed -n '/== mpirun/,$p' | tee "$work/out"
 
 # expect TEXT WHAT: the output has it.
 expect() { grep -qF "$1" "$work/out" || { echo "FAILED: $2" >&2 && exit 1; }; }

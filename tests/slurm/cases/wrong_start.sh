@@ -44,3 +44,6 @@ grep -q "node2 .*2 ranks" doctor.out || { cat doctor.out && fail "not both nodes
 if grep -q "not one file system" doctor.out; then cat doctor.out && fail "this folder is shared"; fi
 srun -N2 -n2 "$edt" doctor "$work/local" >doctor.out && fail "local data passes for shared"
 grep -q "FAILS: .*not one file system" doctor.out || { cat doctor.out && fail "local data is not seen"; }
+srun -N2 -n4 "$edt" doctor --measure here.ini "$work/alone" >doctor.out || true
+grep -q "^node2 .*GFLOP/s .*iB/s .*iB/s .*iB/s" doctor.out || { cat doctor.out && fail "not both nodes are measured"; }
+grep -q "^devices = 2$" here.ini || { cat here.ini && fail "not two ranks of a node"; }
