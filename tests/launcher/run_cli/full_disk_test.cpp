@@ -58,5 +58,13 @@ TEST_F(FullDisk, BreaksOffWhateverWrites) {
   }
 }
 
+// Several lengths are one answer: nor do folders of them stay.
+TEST_F(FullDisk, LengthsOfAverages) {
+  trained(3, "--optimizer.power-averages 0.05,0.1");
+  expect_broken_off("ckpt ema run --length 0.05,0.1 --out lengths");
+  EXPECT_FALSE(fs::exists(path_ + "/lengths"));
+  ASSERT_EQ(edt("ckpt ema run --length 0.05,0.1 --out lengths").status, 0);
+}
+
 }  // namespace
 }  // namespace edt::test
