@@ -7,6 +7,7 @@
 #include "launcher/commands/run_preflight.h"
 #include "launcher/commands/table.h"
 #include "launcher/plan/calibrate.h"
+#include "launcher/text/report.h"
 #include "launcher/train/micro_batch.h"
 #include "launcher/version.h"
 
@@ -42,27 +43,41 @@ std::vector<Finding> findings(const DiskPreflight& preflight) {
   return {{preflight.present.empty(), shortage}};
 }
 
-// The configuration whose step is measured.
-TrainConfig measured_configuration(const DoctorOptions& doctor, const OptionSet& options) {
+// The recipe whose step is measured. The first rank reads it for all: what others may not see is
+// what a doctor is asked for.
+struct Measured {
+  TrainConfig config;
+  ModelConfig model;
+};
+
+Measured measured_recipe(const DoctorOptions& doctor, const OptionSet& options,
+                         Communicator& world) {
+  ConfigurationText of_run;
+  if (world.is_root()) of_run = configuration_text_of(doctor.path).value_or(of_run);
+  of_run.file = world.broadcast(of_run.file, 0, "file of the configuration");
+  of_run.text = world.broadcast(of_run.text, 0, "configuration");
   TrainConfig config;
   config.train.micro_batch = 4;
-  if (auto of_run = configuration_of(doctor.path)) config = std::move(*of_run);
+  if (!of_run.file.empty()) config = read_configuration(of_run);
   if (options.given("device")) config.run.device.kind = doctor.device.kind;
-  return config;
+  const std::string classes = world.broadcast(
+      world.is_root() ? std::to_string(classes_of(config.data.path)) : "", 0, "classes");
+  ModelConfig model = config.model.resolve(std::stoll(classes));
+  choose_micro_batch(config, model, world.size(), {});
+  return {std::move(config), std::move(model)};
 }
 
-JobRates measure(TrainConfig config, const fs::path& file, CommandContext& context) {
+// Rates, and the cluster file; that one first, as it may be there and be refused.
+JobRates measure(const Measured& measured, const fs::path& file, CommandContext& context) {
   Communicator& world = context.world;
-  const auto backend = config.run.device.make_backend(world);
-  const ModelConfig model = config.model.resolve(classes_of(config.data.path));
-  choose_micro_batch(config, model, world.size(), {});
-  const PlannedStep step = step_to_calibrate(config, model);
+  const auto backend = measured.config.run.device.make_backend(world);
+  const PlannedStep step = step_to_calibrate(measured.config, measured.model);
   constexpr int kRounds = 2;
-  log::info("measuring steps of {} with {} images", step.model.name(), step.engine.micro_batch);
-  const JobRates rates = measure_job(step, *backend, world);
+  log::info("measuring steps of {} with {}", step.model.name(),
+            counted(static_cast<std::uint64_t>(step.engine.micro_batch), "image"));
   const Cluster cluster = calibrate_into(file, step, *backend, world, kRounds);
   log::info("{}", calibration_text(file, cluster));
-  return rates;
+  return measure_job(step, *backend, world);
 }
 
 // One rank speaks for all; what is wrong with one node is wrong with the job.
@@ -91,7 +106,7 @@ int doctor(std::span<const std::string> args, CommandContext& context) {
   doctor.declare(options);
   if (!read_options(options, args, context)) return kDone;
   if (doctor.measure.empty()) options.refuse_others({}, "nothing is measured");
-  require_writable(doctor.measure, "--measure", ".ini");
+  if (context.world.is_root()) require_writable(doctor.measure, "--measure", ".ini");
 
   Examination seen;
   // As a run does before anything else.
@@ -103,7 +118,7 @@ int doctor(std::span<const std::string> args, CommandContext& context) {
   seen.nodes = survey(seen.machine, seen.directory.path, version_text(), context.world);
   if (context.world.is_root()) seen.slurm = probe_slurm_site();
   if (!doctor.measure.empty()) {
-    seen.rates = measure(measured_configuration(doctor, options), doctor.measure, context);
+    seen.rates = measure(measured_recipe(doctor, options, context.world), doctor.measure, context);
   }
   find(seen);
 

@@ -47,18 +47,21 @@ SavedBytes saved_bytes(TrainConfig config) {
 
 }  // namespace
 
-std::optional<TrainConfig> configuration_of(const fs::path& run) {
+std::optional<ConfigurationText> configuration_text_of(const fs::path& run) {
   for (const char* name : {"config.ini", "train.ini"}) {
     const fs::path file = run / name;
-    if (!fs::is_regular_file(file)) continue;
-    TrainConfig config;
-    OptionSet options("train", "");
-    config.declare(options);
-    options.read_known_sections(parse_ini(read_text(file), file.string()));
-    config.validate();
-    return config;
+    if (fs::is_regular_file(file)) return ConfigurationText{file.string(), read_text(file)};
   }
   return std::nullopt;
+}
+
+TrainConfig read_configuration(const ConfigurationText& text) {
+  TrainConfig config;
+  OptionSet options("train", "");
+  config.declare(options);
+  options.read_known_sections(parse_ini(text.text, text.file));
+  config.validate();
+  return config;
 }
 
 std::int64_t classes_of(const fs::path& data) {
@@ -70,20 +73,21 @@ std::int64_t classes_of(const fs::path& data) {
 }
 
 std::optional<DiskPreflight> preflight_of_run(const fs::path& run) {
-  const auto config = configuration_of(run);
-  if (!config) return std::nullopt;
+  const auto text = configuration_text_of(run);
+  if (!text) return std::nullopt;
+  const TrainConfig config = read_configuration(*text);
   const CheckpointStore store(run / "checkpoints");
-  const SavedBytes bytes = saved_bytes(*config);
+  const SavedBytes bytes = saved_bytes(config);
   DiskPreflight preflight{
-      .directory = run, .each = bytes.checkpoint, .retention = retention_of(config->run)};
+      .directory = run, .each = bytes.checkpoint, .retention = retention_of(config.run)};
   if (fs::is_directory(store.directory())) preflight.directory = store.directory();
   preflight.free = free_bytes(preflight.directory);
   preflight.present = store.ranked(preflight.retention);
   const std::int64_t step = preflight.present.empty() ? 0 : preflight.present.front().step;
-  preflight.saves = coming_saves(step, config->run.checkpoint_every, config->train.steps,
+  preflight.saves = coming_saves(step, config.run.checkpoint_every, config.train.steps,
                                  saves_until_full(preflight.retention));
   preflight.snapshots = {
-      .each = bytes.snapshot, .every = config->run.snapshot_steps(), .after = step};
+      .each = bytes.snapshot, .every = config.run.snapshot_steps(), .after = step};
   return preflight;
 }
 

@@ -9,8 +9,13 @@
 
 namespace edt {
 
-// Of the run directory `run`: its config.ini, or train.ini of edt slurm; nothing where it has none.
-std::optional<TrainConfig> configuration_of(const std::filesystem::path& run);
+// The text of the configuration of the run directory `run`: its config.ini, or train.ini of edt
+// slurm; nothing where it has none.
+struct ConfigurationText {
+  std::string file, text;
+};
+std::optional<ConfigurationText> configuration_text_of(const std::filesystem::path& run);
+TrainConfig read_configuration(const ConfigurationText& text);
 // The number of classes of this data, or as many as are usual.
 std::int64_t classes_of(const std::filesystem::path& data);
 

@@ -83,8 +83,10 @@ Cluster calibrate(const PlannedStep& step, Backend& backend, Communicator& world
   const Machine machine = probe_machine();
   if (cluster.name.empty()) cluster.name = machine.host;
   const double before_links = trimmed_process_bytes();
-  if (cluster.devices > 1) cluster.intra = time_link(world, 1);
-  if (cluster.nodes > 1) cluster.inter = time_link(world, cluster.devices);
+  const int in_node = partner_in_node(world.rank(), hosts);
+  const int between_nodes = partner_between_nodes(world.rank(), hosts);
+  if (cluster.devices > 1) cluster.intra = time_link(world, in_node);
+  if (cluster.nodes > 1) cluster.inter = time_link(world, between_nodes);
   // What MPI keeps for messages.
   const double of_links = world.all_reduce_value(
       std::max(0.0, trimmed_process_bytes() - before_links), Reduce::kMax, "memory");
@@ -98,7 +100,7 @@ Cluster calibrate(const PlannedStep& step, Backend& backend, Communicator& world
     Product product(backend);
     // Between the ranks that gradients of the last round travel between.
     const OverlapRates rates =
-        time_overlap(world, cluster.nodes > 1 ? cluster.devices : 1, [&] { product.run(); });
+        time_overlap(world, cluster.nodes > 1 ? between_nodes : in_node, [&] { product.run(); });
     cluster.overlap_compute = rates.compute;
     cluster.overlap_communication = rates.communication;
     cluster.overlap_beside_tensor_ranks = backend.in_host_memory();
@@ -118,7 +120,7 @@ PlannedStep step_to_calibrate(const TrainConfig& config, const ModelConfig& mode
 Cluster calibrate_into(const std::filesystem::path& file, const PlannedStep& step, Backend& backend,
                        Communicator& world, int rounds) {
   Cluster before;
-  if (std::filesystem::exists(file)) before = read_cluster(file.string());
+  if (world.is_root() && std::filesystem::exists(file)) before = read_cluster(file.string());
   const Cluster cluster = calibrate(step, backend, world, rounds, std::move(before));
   if (world.is_root()) write_cluster(cluster, file);
   return cluster;

@@ -35,10 +35,8 @@ double product_rate(const PlannedStep& step, Backend& backend, Communicator& wor
   return ceiling->flops() / fastest;
 }
 
-double exchange_rate(Communicator& world, int partner, std::string_view label) {
-  const auto pair = world.split(std::min(world.rank(), partner), world.rank(), label);
-  world.barrier(label);
-  const double seconds = time_exchange(*pair, kExchangeBytes, kSamples);
+double exchange_rate(Communicator& world, int partner) {
+  const double seconds = time_exchange(world, partner, kExchangeBytes, kSamples);
   return seconds > 0 ? kExchangeBytes / seconds : 0;
 }
 
@@ -53,15 +51,13 @@ OwnRates measure_own(const PlannedStep& step, Backend& backend, const Hosts& hos
   own.products = product_rate(step, backend, world);
   world.barrier("copies");
   own.memory = copy_rate(backend);
-  const int ranks = hosts.ranks_of_node, node = world.rank() / ranks, place = world.rank() % ranks;
-  if (ranks > 1) {
-    const int beside = place ^ 1;
-    own.exchange = exchange_rate(world, node * ranks + (beside < ranks ? beside : place),
-                                 "exchange within nodes");
+  if (hosts.ranks_of_node > 1) {
+    own.exchange = exchange_rate(world, partner_in_node(world.rank(), hosts));
   }
+  const int node = world.rank() / hosts.ranks_of_node;
   for (int round = 0; round < rounds_of(hosts.nodes); ++round) {
-    const int partner = partner_of(node, round, hosts.nodes) * ranks + place;
-    own.rounds.push_back(exchange_rate(world, partner, "exchange between nodes"));
+    const int nodes_away = partner_of(node, round, hosts.nodes) - node;
+    own.rounds.push_back(exchange_rate(world, world.rank() + nodes_away * hosts.ranks_of_node));
   }
   return own;
 }

@@ -14,11 +14,9 @@
 namespace edt {
 namespace {
 
-// A pair's communicator; alone where there is no partner.
-std::unique_ptr<Communicator> pair_of(Communicator& world, int distance) {
-  const int partner = world.rank() ^ distance;
-  const int color = partner < world.size() ? std::min(world.rank(), partner) : world.rank();
-  return world.split(color, world.rank(), "pairs");
+// A pair's communicator; of one rank where it is its own partner.
+std::unique_ptr<Communicator> pair_of(Communicator& world, int partner) {
+  return world.split(std::min(world.rank(), partner), world.rank(), "pairs");
 }
 
 // One round sends half of the buffer.
@@ -133,11 +131,21 @@ Hosts find_hosts(Communicator& world) {
   return {static_cast<int>(lengths.size()), lengths.front()};
 }
 
-Link time_link(Communicator& world, int distance) {
+int partner_in_node(int rank, const Hosts& hosts) {
+  const int place = rank % hosts.ranks_of_node, beside = place ^ 1;
+  return beside < hosts.ranks_of_node ? rank - place + beside : rank;
+}
+
+int partner_between_nodes(int rank, const Hosts& hosts) {
+  const int node = rank / hosts.ranks_of_node, next = node ^ 1;
+  return next < hosts.nodes ? rank + (next - node) * hosts.ranks_of_node : rank;
+}
+
+Link time_link(Communicator& world, int partner) {
   constexpr std::array<double, 8> kSizes{256,     4096,    32 << 10, 256 << 10,
                                          1 << 20, 4 << 20, 16 << 20, 32 << 20};
   constexpr double kLongest = 0.8;  // s; larger rounds follow from the rate
-  const auto pair = pair_of(world, distance);
+  const auto pair = pair_of(world, partner);
   Link link;
   for (const double size : kSizes) {
     Exchange exchange(*pair, size);
@@ -153,20 +161,22 @@ Link time_link(Communicator& world, int distance) {
   return link;
 }
 
-double time_exchange(Communicator& pair, double bytes, int samples) {
-  if (pair.size() < 2) return 0;
-  Exchange exchange(pair, bytes);
+double time_exchange(Communicator& world, int partner, double bytes, int samples) {
+  const auto pair = pair_of(world, partner);
+  world.barrier("exchange");
+  if (pair->size() < 2) return 0;
+  Exchange exchange(*pair, bytes);
   exchange.gather();  // connects
   double fastest = std::numeric_limits<double>::infinity();
   for (int i = 0; i < samples; ++i) {
-    pair.barrier("exchange");
+    pair->barrier("exchange");
     fastest = std::min(fastest, seconds_of([&] { exchange.gather(); }));
   }
   return fastest;
 }
 
-OverlapRates time_overlap(Communicator& world, int distance, const std::function<void()>& compute) {
-  const auto pair = pair_of(world, distance);
+OverlapRates time_overlap(Communicator& world, int partner, const std::function<void()>& compute) {
+  const auto pair = pair_of(world, partner);
   Exchange exchange(*pair, 8 << 20);  // of the order of a bucket
   const double alone = time(world, [&] { exchange.reduce(); });
   std::vector<double> of_compute, of_communication;

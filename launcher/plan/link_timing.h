@@ -16,18 +16,23 @@ struct Hosts {
 // Throws UsageError where nodes have different numbers of ranks, or ranks are not in order.
 Hosts find_hosts(Communicator& world);
 
-// Times of the pairs (r, r ^ distance); ranks without a partner wait. All ranks get the slowest
-// pair's.
-Link time_link(Communicator& world, int distance);
+// The rank that `rank` is measured with: another one of its node, or the one with its place on the
+// next node. `rank` itself where there is none.
+int partner_in_node(int rank, const Hosts& hosts);
+int partner_between_nodes(int rank, const Hosts& hosts);
 
-// The fastest of `samples` rounds in which both ranks of `pair` send `bytes` at once, in s; 0 for a
-// rank that is alone in it.
-double time_exchange(Communicator& pair, double bytes, int samples);
+// Times of this rank and `partner`, who names this one; alone it waits. All ranks get the slowest
+// pair's.
+Link time_link(Communicator& world, int partner);
+
+// The fastest of `samples` rounds in which this rank and `partner` send `bytes` at once, in s; 0
+// for a rank that is alone. All ranks call it.
+double time_exchange(Communicator& world, int partner, double bytes, int samples);
 
 struct OverlapRates {
   double compute = 1, communication = 1;
 };
-// `compute` is run over and over while a thread of its own reduces between pairs at `distance`.
-OverlapRates time_overlap(Communicator& world, int distance, const std::function<void()>& compute);
+// `compute` is run over and over while a thread of its own reduces with `partner`.
+OverlapRates time_overlap(Communicator& world, int partner, const std::function<void()>& compute);
 
 }  // namespace edt

@@ -52,12 +52,25 @@ TEST(Calibrate, KeepsWhatItDoesNotMeasure) {
 
 TEST(TimeLink, RisesWithTheBytes) {
   run_ranks(2, [](Communicator& world) {
-    const Link link = time_link(world, 1);
+    const Link link = time_link(world, world.rank() ^ 1);
     ASSERT_EQ(link.bytes.size(), link.exchange_seconds.size());
     ASSERT_EQ(link.bytes.size(), link.reduce_seconds.size());
     EXPECT_GT(link.exchange_seconds.back(), link.exchange_seconds.front());
     EXPECT_GT(link.bandwidth, 0);
   });
+}
+
+TEST(TimeLink, PairsStayWhereTheyAreMeasured) {
+  const Hosts three{3, 3};  // nodes, ranks of each
+  for (int rank = 0; rank < 9; ++rank) {
+    const int beside = partner_in_node(rank, three), across = partner_between_nodes(rank, three);
+    EXPECT_EQ(beside / 3, rank / 3) << "in its node";
+    EXPECT_EQ(partner_in_node(beside, three), rank);
+    EXPECT_EQ(beside == rank, rank % 3 == 2) << "of three one waits";
+    EXPECT_EQ(across % 3, rank % 3) << "at its place";
+    EXPECT_EQ(partner_between_nodes(across, three), rank);
+    EXPECT_EQ(across == rank, rank >= 6);
+  }
 }
 
 TEST(Memory, WhatDoesNotFitIsRefusedWithBothValues) {
