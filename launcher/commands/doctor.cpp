@@ -7,8 +7,8 @@
 #include "launcher/commands/run_preflight.h"
 #include "launcher/commands/table.h"
 #include "launcher/plan/calibrate.h"
+#include "launcher/plan/link_timing.h"
 #include "launcher/text/report.h"
-#include "launcher/train/micro_batch.h"
 #include "launcher/version.h"
 
 namespace edt {
@@ -18,7 +18,7 @@ namespace fs = std::filesystem;
 
 struct DoctorOptions {
   fs::path path = ".", measure;
-  DeviceOptions device;
+  DeviceKind device = DeviceKind::kCpu;
   bool json = false;
 
   void declare(OptionSet& options) {
@@ -32,7 +32,10 @@ struct DoctorOptions {
                 "that are slower than the others, and write, or add to, this cluster file of edt "
                 "plan: for the step of the run in the directory, or of EDT-S/2 with 4 images");
     const OptionSet::Scope scope(options, "--measure");
-    device.declare_kind(options, "");
+    const std::vector<std::pair<std::string, DeviceKind>> kinds{{"cpu", DeviceKind::kCpu},
+                                                                {"cuda", DeviceKind::kCuda}};
+    options.add("device", &device, kinds, "what is measured")
+        .default_is("that of the run in the directory, else cpu");
   }
 };
 
@@ -43,35 +46,41 @@ std::vector<Finding> findings(const DiskPreflight& preflight) {
   return {{preflight.present.empty(), shortage}};
 }
 
-// The recipe whose step is measured. The first rank reads it for all: what others may not see is
-// what a doctor is asked for.
-struct Measured {
-  TrainConfig config;
-  ModelConfig model;
-};
-
-Measured measured_recipe(const DoctorOptions& doctor, const OptionSet& options,
-                         Communicator& world) {
+// The recipe whose step is measured, and whose ranks are placed. The first rank reads it for all:
+// what others may not see is what a doctor is asked for.
+TrainConfig recipe_of(const DoctorOptions& doctor, const OptionSet& options, Communicator& world) {
   ConfigurationText of_run;
   if (world.is_root()) of_run = configuration_text_of(doctor.path).value_or(of_run);
   of_run.file = world.broadcast(of_run.file, 0, "file of the configuration");
   of_run.text = world.broadcast(of_run.text, 0, "configuration");
   TrainConfig config;
-  config.train.micro_batch = 4;
   if (!of_run.file.empty()) config = read_configuration(of_run);
-  if (options.given("device")) config.run.device.kind = doctor.device.kind;
+  constexpr std::int64_t kImages = 4;
+  if (config.train.micro_batch == 0) config.train.micro_batch = kImages;
+  if (options.given("device")) config.run.device.kind = doctor.device;
+  return config;
+}
+
+ModelConfig model_of(const TrainConfig& config, Communicator& world) {
   const std::string classes = world.broadcast(
       world.is_root() ? std::to_string(classes_of(config.data.path)) : "", 0, "classes");
-  ModelConfig model = config.model.resolve(std::stoll(classes));
-  choose_micro_batch(config, model, world.size(), {});
-  return {std::move(config), std::move(model)};
+  return config.model.resolve(std::stoll(classes));
+}
+
+// What would be found wrong behind minutes of measuring.
+void check_measuring(const DoctorOptions& doctor, const TrainConfig& config, Communicator& world) {
+  if (world.is_root()) require_writable(doctor.measure, "--measure", ".ini");
+  require<UsageError>(config.run.device.kind != DeviceKind::kReference, "doctor",
+                      "run.device of {} is reference, which has nothing to measure: --device cpu",
+                      doctor.path.string());
+  (void)find_hosts(world);
 }
 
 // Rates, and the cluster file; that one first, as it may be there and be refused.
-JobRates measure(const Measured& measured, const fs::path& file, CommandContext& context) {
+JobRates measure(const TrainConfig& config, const fs::path& file, CommandContext& context) {
   Communicator& world = context.world;
-  const auto backend = measured.config.run.device.make_backend(world);
-  const PlannedStep step = step_to_calibrate(measured.config, measured.model);
+  const auto backend = config.run.device.make_backend(world);
+  const PlannedStep step = step_to_calibrate(config, model_of(config, world));
   constexpr int kRounds = 2;
   log::info("measuring steps of {} with {}", step.model.name(),
             counted(static_cast<std::uint64_t>(step.engine.micro_batch), "image"));
@@ -105,21 +114,21 @@ int doctor(std::span<const std::string> args, CommandContext& context) {
       "would. Started on many ranks it compares their nodes.");
   doctor.declare(options);
   if (!read_options(options, args, context)) return kDone;
-  if (doctor.measure.empty()) options.refuse_others({}, "nothing is measured");
-  if (context.world.is_root()) require_writable(doctor.measure, "--measure", ".ini");
+  const bool measures = options.given("measure");
+  require<UsageError>(!measures || !doctor.measure.empty(), "doctor", "--measure has no name");
+  if (!measures) options.refuse_others({}, "nothing is measured");
 
   Examination seen;
-  // As a run does before anything else.
-  seen.placement = place_ranks(context.world, Binding::kMemoryDomains);
+  const TrainConfig recipe = recipe_of(doctor, options, context.world);
+  if (measures) check_measuring(doctor, recipe, context.world);
+  seen.placement = recipe.run.device.take_cores(context.world);  // as a run does first
   seen.machine = probe_machine();
   seen.gpus = probe_gpus();
   seen.directory = probe_directory(doctor.path);
   seen.preflight = preflight_of_run(doctor.path);
   seen.nodes = survey(seen.machine, seen.directory.path, version_text(), context.world);
   if (context.world.is_root()) seen.slurm = probe_slurm_site();
-  if (!doctor.measure.empty()) {
-    seen.rates = measure(measured_recipe(doctor, options, context.world), doctor.measure, context);
-  }
+  if (measures) seen.rates = measure(recipe, doctor.measure, context);
   find(seen);
 
   if (doctor.json) {

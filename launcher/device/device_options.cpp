@@ -3,7 +3,6 @@
 #include <omp.h>
 
 #include <algorithm>
-#include <utility>
 
 #include "core/base/log.h"
 #include "core/cpu/cpu_backend.h"
@@ -57,7 +56,7 @@ void DeviceOptions::declare(OptionSet& options, const std::string& prefix) {
       .absolute();
 }
 
-void DeviceOptions::declare_kind(OptionSet& options, const std::string& prefix) {
+void DeviceOptions::declare_device(OptionSet& options, const std::string& prefix) {
   const std::vector<std::pair<std::string, DeviceKind>> kinds{
       {"cpu", DeviceKind::kCpu},
       {"cuda", DeviceKind::kCuda},
@@ -66,10 +65,6 @@ void DeviceOptions::declare_kind(OptionSet& options, const std::string& prefix) 
               "what computes: the processor or a GPU; reference is slow and obvious, to check "
               "against")
       .free_to_change();
-}
-
-void DeviceOptions::declare_device(OptionSet& options, const std::string& prefix) {
-  declare_kind(options, prefix);
   const std::vector<std::pair<std::string, Binding>> bindings{{"numa", Binding::kMemoryDomains},
                                                               {"none", Binding::kAsStarted}};
   declare_one(options, prefix, "bind", &binding, bindings,
@@ -101,13 +96,9 @@ void DeviceOptions::declare_device(OptionSet& options, const std::string& prefix
       .free_to_change();
 }
 
-void DeviceOptions::take_cores(Communicator& world) const {
-  if (kind == DeviceKind::kCuda) return;
-  const std::vector<NodePlacement> nodes = place_ranks(world, binding);
-  static bool is_said = false;
-  if (!world.is_root() || std::exchange(is_said, true)) return;
-  for (const std::string& line : placement_lines(nodes)) log::info("{}", line);
-  for (const Finding& finding : findings(nodes)) log::warning("{}", finding.text);
+std::vector<NodePlacement> DeviceOptions::take_cores(Communicator& world) const {
+  // Ranks with GPUs stay near those that they were given.
+  return place_ranks(world, kind == DeviceKind::kCuda ? Binding::kAsStarted : binding);
 }
 
 void DeviceOptions::take_threads() const {
@@ -123,7 +114,7 @@ CudaOptions DeviceOptions::cuda_options(Communicator& world) const {
 }
 
 std::unique_ptr<Backend> DeviceOptions::make_backend(Communicator& world) const {
-  take_cores(world);
+  (void)take_cores(world);
   take_threads();
   if (kind != DeviceKind::kCuda) warn_of_crowded_threads(world);
   switch (kind) {

@@ -27,10 +27,11 @@ struct DeviceOptions {
 
   // Names are `prefix` and "device", "threads", ...
   void declare(OptionSet& options, const std::string& prefix);
-  // What computes, alone.
-  void declare_kind(OptionSet& options, const std::string& prefix);
   // All but the products: for the command that chooses them.
   void declare_device(OptionSet& options, const std::string& prefix);
+  // Binds each rank to its cores, as make_backend() does. All ranks of `world` call it; on rank 0
+  // where they run then.
+  std::vector<NodePlacement> take_cores(Communicator& world) const;
   // All ranks of `world` call it; each gets its cores, or its own GPU. UsageError or CudaError
   // where there is none.
   std::unique_ptr<Backend> make_backend(Communicator& world) const;
@@ -38,7 +39,6 @@ struct DeviceOptions {
   CudaOptions cuda_options(Communicator& world) const;
 
  private:
-  void take_cores(Communicator& world) const;
   void take_threads() const;
 };
 

@@ -4,40 +4,31 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "core/json/json_text.h"
+#include "launcher/machine/cgroup.h"
 #include "launcher/text/report.h"
 
 namespace edt {
 
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(MemoryDomain, cores, memory)
-
 namespace {
 
-// What a rank tells the others of itself.
-struct RankReport {
-  std::string host;
-  int process = 0;
-  int job_cores = 0;  // of its node
-  bool fixed_threads = false;
-  CoreSet bound;
-  std::vector<MemoryDomain> domains;
-};
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RankReport, host, process, job_cores, fixed_threads, bound,
-                                   domains)
-
 // Cores of this node that the job was given: by Slurm, else by mpirun all of them; what somebody
-// else started was given what it may run on.
-int job_cores(const std::vector<MemoryDomain>& domains, const CoreSet& bound) {
+// else started was given what it may run on. A quota may allow less.
+int job_cores(const std::vector<MemoryDomain>& domains, const CoreSet& used) {
   std::size_t all = 0;
   for (const MemoryDomain& domain : domains) all += domain.cores.size();
+  int cores = static_cast<int>(std::getenv("OMPI_COMM_WORLD_SIZE") ? all : used.size());
   if (const char* text = std::getenv("SLURM_CPUS_ON_NODE")) {
-    return std::clamp(std::atoi(text), 0, static_cast<int>(all));
+    cores = std::clamp(std::atoi(text), 0, static_cast<int>(all));
   }
-  return static_cast<int>(std::getenv("OMPI_COMM_WORLD_SIZE") ? all : bound.size());
+  const auto quota = cgroup_limits().cpus;
+  return quota ? std::min(cores, static_cast<int>(std::ceil(*quota))) : cores;
 }
 
 RankReport own_report(const Communicator& ranks) {
@@ -46,15 +37,45 @@ RankReport own_report(const Communicator& ranks) {
                  .fixed_threads = openmp_is_bound(),
                  .bound = bound_cores(),
                  .domains = memory_domains()};
-  own.job_cores = job_cores(own.domains, own.bound);
+  own.used = whole_cores(own.bound);
+  own.job_cores = job_cores(own.domains, own.used);
   return own;
+}
+
+// Cores as ranges: there may be hundreds of them, and thousands of ranks.
+std::string text_of(const RankReport& report) {
+  nlohmann::json json{{"host", report.host},
+                      {"process", report.process},
+                      {"job_cores", report.job_cores},
+                      {"fixed_threads", report.fixed_threads},
+                      {"bound", cores_text(report.bound)},
+                      {"used", cores_text(report.used)},
+                      {"domains", nlohmann::json::array()}};
+  for (const MemoryDomain& domain : report.domains) {
+    json["domains"].push_back({cores_text(domain.cores), domain.memory});
+  }
+  return dump_json(json);
+}
+
+RankReport parse_report(const std::string& text) {
+  const auto json = parse_json(text, "the cores of a rank");
+  RankReport report{.host = json.at("host"),
+                    .process = json.at("process"),
+                    .job_cores = json.at("job_cores"),
+                    .fixed_threads = json.at("fixed_threads"),
+                    .bound = parse_cores(json.at("bound").get<std::string>()),
+                    .used = parse_cores(json.at("used").get<std::string>())};
+  for (const auto& domain : json.at("domains")) {
+    report.domains.push_back({parse_cores(domain.at(0).get<std::string>()), domain.at(1)});
+  }
+  return report;
 }
 
 std::vector<RankReport> gather_reports(Communicator& ranks) {
   std::vector<RankReport> all;
   for (const std::string& text :
-       ranks.gather(dump_json(nlohmann::json(own_report(ranks))), 0, "cores of the ranks")) {
-    all.push_back(parse_json(text, "the cores of a rank").get<RankReport>());
+       ranks.gather(text_of(own_report(ranks)), 0, "cores of the ranks")) {
+    all.push_back(parse_report(text));
   }
   return all;
 }
@@ -77,30 +98,16 @@ bool is_left_to_us(const std::vector<RankReport>& reports, const std::vector<std
   return processes.size() == ranks.size();
 }
 
-// For each rank the cores that it is to be bound to; none: it stays where it is.
-std::vector<CoreSet> plan_of(const std::vector<RankReport>& reports) {
-  std::vector<CoreSet> plan(reports.size());
-  for (const auto& [host, ranks] : by_node(reports)) {
-    if (!is_left_to_us(reports, ranks)) continue;
-    for (std::size_t i = 0; i < ranks.size(); ++i) {
-      const RankReport& report = reports[ranks[i]];
-      const auto share = share_of_domains(report.domains, report.bound,
-                                          static_cast<int>(ranks.size()), static_cast<int>(i));
-      if (share) plan[ranks[i]] = *share;
-    }
+// Of this rank; the first one plans for all.
+NodeShare planned_share(Communicator& ranks) {
+  std::string plan;  // two numbers of each rank
+  for (const NodeShare& share : shares_of(gather_reports(ranks))) {
+    plan += fmt::format("{} {} ", share.ranks, share.index);
   }
-  return plan;
-}
-
-// Rank 0 plans for all.
-CoreSet planned_cores(Communicator& ranks) {
-  const std::vector<RankReport> reports = gather_reports(ranks);
-  const std::string plan =
-      ranks.broadcast(ranks.is_root() ? dump_json(nlohmann::json(plan_of(reports))) : std::string(),
-                      0, "cores to bind to");
-  return parse_json(plan, "the plan of cores")
-      .at(static_cast<std::size_t>(ranks.rank()))
-      .get<CoreSet>();
+  std::istringstream numbers(ranks.broadcast(plan, 0, "shares of cores"));
+  NodeShare own;
+  for (int rank = 0; rank <= ranks.rank(); ++rank) numbers >> own.ranks >> own.index;
+  return own;
 }
 
 std::vector<NodePlacement> placements(const std::vector<RankReport>& reports) {
@@ -109,8 +116,8 @@ std::vector<NodePlacement> placements(const std::vector<RankReport>& reports) {
     const RankReport& first = reports[ranks.front()];
     NodePlacement node{host, first.domains, first.job_cores, {}};
     for (const std::size_t rank : ranks) {
-      node.ranks.push_back(
-          {static_cast<int>(rank), reports[rank].bound, reports[rank].fixed_threads});
+      node.ranks.push_back({static_cast<int>(rank), reports[rank].bound, reports[rank].used,
+                            reports[rank].fixed_threads});
     }
     nodes.push_back(std::move(node));
   }
@@ -130,7 +137,7 @@ int domains_of(const CoreSet& cores, const std::vector<MemoryDomain>& domains) {
 
 CoreSet used_cores(const NodePlacement& node) {
   CoreSet used;
-  for (const RankPlace& rank : node.ranks) used.insert(rank.cores.begin(), rank.cores.end());
+  for (const RankPlace& rank : node.ranks) used.insert(rank.used.begin(), rank.used.end());
   return used;
 }
 
@@ -149,7 +156,7 @@ std::string idle_cores(const NodePlacement& node) {
                      counted(node.ranks.size(), "rank"), node.ranks.size() == 1 ? "s" : "",
                      cores_text(used),
                      node.domains.size() > 1 ? how_to_start(node.domains.size())
-                                             : "mpirun --bind-to none, or more cores for each");
+                                             : "mpirun --bind-to none, or srun --cpus-per-task");
 }
 
 std::string crowded_ranks(const NodePlacement& node) {
@@ -214,10 +221,22 @@ std::optional<CoreSet> share_of_domains(const std::vector<MemoryDomain>& domains
   return share;
 }
 
+std::vector<NodeShare> shares_of(const std::vector<RankReport>& reports) {
+  std::vector<NodeShare> shares(reports.size());
+  for (const auto& [host, ranks] : by_node(reports)) {
+    if (!is_left_to_us(reports, ranks)) continue;
+    for (std::size_t i = 0; i < ranks.size(); ++i) {
+      shares[ranks[i]] = {static_cast<int>(ranks.size()), static_cast<int>(i)};
+    }
+  }
+  return shares;
+}
+
 std::vector<NodePlacement> place_ranks(Communicator& ranks, Binding binding) {
-  if (binding == Binding::kMemoryDomains) {
-    const CoreSet share = planned_cores(ranks);
-    if (!share.empty()) bind_process(share);
+  if (!ranks.any(binding == Binding::kAsStarted, "binding")) {
+    const NodeShare share = planned_share(ranks);
+    const auto cores = share_of_domains(memory_domains(), bound_cores(), share.ranks, share.index);
+    if (cores) bind_process(*cores);
   }
   return placements(gather_reports(ranks));
 }

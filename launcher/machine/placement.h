@@ -13,10 +13,28 @@
 
 namespace edt {
 
+// What a rank tells the others of itself.
+struct RankReport {
+  std::string host;
+  int process = 0;
+  int job_cores = 0;           // of its node, with all their hardware threads
+  bool fixed_threads = false;  // openmp_is_bound()
+  CoreSet bound;
+  CoreSet used;  // whole_cores() of them
+  std::vector<MemoryDomain> domains;
+};
+
+// A rank's place among those of its node, where it binds itself.
+struct NodeShare {
+  int ranks = 0, index = 0;  // 0: it stays where it was started
+};
+// For each rank. Ranks whose launcher or OpenMP has bound them stay, and those of one process.
+std::vector<NodeShare> shares_of(const std::vector<RankReport>& reports);
+
 struct RankPlace {
   int rank = 0;
-  CoreSet cores;
-  bool fixed_threads = false;  // openmp_is_bound()
+  CoreSet cores, used;
+  bool fixed_threads = false;
 };
 
 struct NodePlacement {
@@ -35,8 +53,8 @@ std::optional<CoreSet> share_of_domains(const std::vector<MemoryDomain>& domains
 enum class Binding { kMemoryDomains, kAsStarted };
 
 // Binds the ranks of each node that its launcher has left to run on the same cores, each to its
-// share, unless the environment binds OpenMP's threads already. All ranks call it; on rank 0 the
-// nodes in the order of their first ranks, elsewhere none.
+// share, unless the environment binds OpenMP's threads already, or one of the ranks is to stay. All
+// ranks call it; on rank 0 the nodes in the order of their first ranks, elsewhere none.
 std::vector<NodePlacement> place_ranks(Communicator& ranks, Binding binding);
 
 // How many ranks of the first rank's node run on its cores.

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace edt {
@@ -11,14 +12,19 @@ namespace edt {
 // Hardware threads, by the numbers that the system gives them.
 using CoreSet = std::set<int>;
 std::string cores_text(const CoreSet& cores);  // "0-15,32"; "none"
+CoreSet parse_cores(std::string_view text);    // what cores_text() writes
 
 struct MemoryDomain {
   CoreSet cores;
   std::uint64_t memory = 0;  // bytes
 };
 
-// Those with cores that this process's control group allows; nothing where hwloc cannot tell.
-std::vector<MemoryDomain> memory_domains();
+// Those with cores that this process's control group allows, none of which belongs to two; nothing
+// where hwloc cannot tell.
+const std::vector<MemoryDomain>& memory_domains();
+
+// With the other hardware threads of the same cores.
+CoreSet whole_cores(const CoreSet& cores);
 
 // Where this thread and those of OpenMP run: by their affinity, or in OpenMP's places.
 CoreSet bound_cores();

@@ -2,6 +2,7 @@
 
 #include <malloc.h>
 
+#include "core/storage/durable_file.h"
 #include "launcher/machine/machine.h"
 #include "launcher/machine/measuring.h"
 #include "launcher/plan/cluster_file.h"
@@ -120,7 +121,13 @@ PlannedStep step_to_calibrate(const TrainConfig& config, const ModelConfig& mode
 Cluster calibrate_into(const std::filesystem::path& file, const PlannedStep& step, Backend& backend,
                        Communicator& world, int rounds) {
   Cluster before;
-  if (world.is_root() && std::filesystem::exists(file)) before = read_cluster(file.string());
+  if (world.is_root()) {
+    require_writable(kernel_table_of(file), file.string(), ".tsv");
+    // With a folder, or it might be the name of one of ours.
+    if (std::filesystem::exists(file)) {
+      before = read_cluster(std::filesystem::absolute(file).string());
+    }
+  }
   const Cluster cluster = calibrate(step, backend, world, rounds, std::move(before));
   if (world.is_root()) write_cluster(cluster, file);
   return cluster;

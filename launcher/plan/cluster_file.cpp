@@ -267,6 +267,11 @@ Cluster read_cluster(const std::string& name_or_file) {
   });
 }
 
+std::filesystem::path kernel_table_of(const std::filesystem::path& file) {
+  std::filesystem::path table = file;
+  return table.replace_extension(".kernels.tsv");
+}
+
 void write_cluster(const Cluster& cluster, const std::filesystem::path& file) {
   ClusterText fields;
   fields.cluster = cluster;
@@ -282,8 +287,7 @@ void write_cluster(const Cluster& cluster, const std::filesystem::path& file) {
   fields.staging_gigabytes = cluster.storage.staging / 1e9;
   fields.intra.set(cluster.intra);
   fields.inter.set(cluster.inter);
-  std::filesystem::path table = file;
-  table.replace_extension(".kernels.tsv");
+  const std::filesystem::path table = kernel_table_of(file);
   fields.table = table.filename().string();
   OptionSet options("cluster", "");
   fields.declare(options);

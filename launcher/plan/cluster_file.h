@@ -13,7 +13,8 @@ namespace edt {
 Cluster read_cluster(const std::string& name_or_file);
 std::vector<std::string> cluster_presets();
 
-// Writes FILE.ini and FILE.kernels.tsv.
+// Writes FILE.ini and FILE.kernels.tsv, its table.
+std::filesystem::path kernel_table_of(const std::filesystem::path& file);
 void write_cluster(const Cluster& cluster, const std::filesystem::path& file);
 
 // "seconds<TAB>kernel" lines; "*name" is a flat kernel, in seconds per byte.

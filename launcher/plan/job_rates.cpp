@@ -1,5 +1,7 @@
 #include "launcher/plan/job_rates.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
@@ -24,19 +26,58 @@ struct OwnRates {
 };
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(OwnRates, host, products, memory, exchange, rounds)
 
-double product_rate(const PlannedStep& step, Backend& backend, Communicator& world) {
-  const auto ceiling = backend.matmul_ceiling(training_gemms(step), step.engine.dtype);
-  require<UsageError>(ceiling != nullptr, "doctor",
-                      "the {} backend has no matrix products to measure", backend.name());
-  ceiling->run();
-  world.barrier("matrix products");
-  double fastest = ceiling->run();
-  for (int i = 1; i < kSamples; ++i) fastest = std::min(fastest, ceiling->run());
-  return ceiling->flops() / fastest;
-}
+// The matrix products of the step, over and over.
+class Products {
+ public:
+  Products(const PlannedStep& step, Backend& backend)
+      : ceiling_(backend.matmul_ceiling(training_gemms(step), step.engine.dtype)) {
+    require<UsageError>(ceiling_ != nullptr, "doctor",
+                        "the {} backend has no matrix products to measure", backend.name());
+    ceiling_->run();
+  }
+  double rate() { return ceiling_->flops() / ceiling_->run(); }
 
-double exchange_rate(Communicator& world, int partner) {
-  const double seconds = time_exchange(world, partner, kExchangeBytes, kSamples);
+ private:
+  std::unique_ptr<MatmulCeiling> ceiling_;
+};
+
+// Copies of a buffer that this rank's share of the caches does not hold.
+class Copies {
+ public:
+  Copies(Backend& backend, int ranks_of_node)
+      : backend_(backend),
+        bytes_(bytes(backend, ranks_of_node)),
+        block_(backend.memory(), 2 * bytes_) {
+    backend_.zero(half(0));
+    backend_.copy(half(0), half(1));
+  }
+  double rate() {
+    return 2 * static_cast<double>(bytes_) /
+           backend_.seconds_of([&] { backend_.copy(half(0), half(1)); });
+  }
+
+ private:
+  static std::size_t bytes(const Backend& backend, int ranks_of_node) {
+    constexpr std::size_t kLeast = 16 << 20, kMost = 512 << 20, kGpu = 128 << 20;
+    if (!backend.in_host_memory()) return kGpu;
+    const long cache = sysconf(_SC_LEVEL3_CACHE_SIZE);  // 0: not known
+    const auto all = 2 * static_cast<std::size_t>(std::max(0L, cache));
+    return std::clamp(all / static_cast<std::size_t>(ranks_of_node), kLeast, kMost) &
+           ~std::size_t{63};
+  }
+  Tensor half(std::size_t i) const {
+    return {static_cast<std::byte*>(block_.data()) + i * bytes_,
+            {static_cast<std::int64_t>(bytes_ / sizeof(float))},
+            DType::kFloat32};
+  }
+
+  Backend& backend_;
+  std::size_t bytes_;
+  Block block_;
+};
+
+double exchange_rate(PairExchange& pair) {
+  const double seconds = pair.seconds();
   return seconds > 0 ? kExchangeBytes / seconds : 0;
 }
 
@@ -45,19 +86,32 @@ int rounds_of(int nodes) {
   return std::min(all, kMostRounds);
 }
 
+// The samples of a figure are taken in turn with those of all others, so that what disturbs one of
+// them for a while leaves the next one alone.
 OwnRates measure_own(const PlannedStep& step, Backend& backend, const Hosts& hosts,
                      Communicator& world) {
   OwnRates own{.host = world.host()};
-  own.products = product_rate(step, backend, world);
-  world.barrier("copies");
-  own.memory = copy_rate(backend);
-  if (hosts.ranks_of_node > 1) {
-    own.exchange = exchange_rate(world, partner_in_node(world.rank(), hosts));
-  }
+  Products products(step, backend);
+  Copies copies(backend, hosts.ranks_of_node);
+  PairExchange beside(world, partner_in_node(world.rank(), hosts), kExchangeBytes);
+  std::vector<PairExchange> pairs;
   const int node = world.rank() / hosts.ranks_of_node;
   for (int round = 0; round < rounds_of(hosts.nodes); ++round) {
-    const int nodes_away = partner_of(node, round, hosts.nodes) - node;
-    own.rounds.push_back(exchange_rate(world, world.rank() + nodes_away * hosts.ranks_of_node));
+    const int away = partner_of(node, round, hosts.nodes) - node;
+    pairs.emplace_back(world, world.rank() + away * hosts.ranks_of_node, kExchangeBytes);
+  }
+  own.rounds.resize(pairs.size());
+  const auto take = [&](double& fastest, auto measure) {
+    world.barrier("rates");
+    fastest = std::max(fastest, measure());
+  };
+  for (int sample = 0; sample < kSamples; ++sample) {
+    take(own.products, [&] { return products.rate(); });
+    take(own.memory, [&] { return copies.rate(); });
+    take(own.exchange, [&] { return exchange_rate(beside); });
+    for (std::size_t round = 0; round < pairs.size(); ++round) {
+      take(own.rounds[round], [&] { return exchange_rate(pairs[round]); });
+    }
   }
   return own;
 }
@@ -127,12 +181,13 @@ void compare_nodes(const JobRates& job, RankRate NodeRates::*figure, std::string
     if ((node.*figure).rate > 0) rates.push_back((node.*figure).rate);
   }
   if (rates.size() < 2) return;
+  const double most = usual(rates);
   for (const NodeRates& node : job.nodes) {
     const RankRate& slowest = node.*figure;
-    if (slowest.rate == 0 || !is_slow(slowest.rate, usual(rates))) continue;
+    if (slowest.rate == 0 || !is_slow(slowest.rate, most)) continue;
     found.push_back(
         {false, fmt::format("{} is slow: its rank {} {} at {}, most nodes at {}", node.host,
-                            slowest.rank, does, text(slowest.rate), text(usual(rates)))});
+                            slowest.rank, does, text(slowest.rate), text(most))});
   }
 }
 
@@ -206,7 +261,8 @@ std::string rates_text(const JobRates& rates) {
 
 nlohmann::ordered_json to_json(const JobRates& rates) {
   const auto slowest = [](const RankRate& rate) {
-    return nlohmann::ordered_json{{"rank", rate.rank}, {"rate", rate.rate}};
+    return rate.rate > 0 ? nlohmann::ordered_json{{"rank", rate.rank}, {"rate", rate.rate}}
+                         : nlohmann::ordered_json(nullptr);
   };
   auto json = nlohmann::ordered_json::object();
   json["nodes"] = nlohmann::ordered_json::array();

@@ -1,7 +1,6 @@
 #include "launcher/plan/kernel_timing.h"
 
 #include <algorithm>
-#include <limits>
 #include <map>
 
 #include "core/base/clock.h"
@@ -113,19 +112,12 @@ double host_seconds(DryStep& dry_step, std::size_t kernels) {
   return median(times) / static_cast<double>(std::max<std::size_t>(kernels, 1));
 }
 
-// Of a buffer that no cache holds.
-std::size_t flat_elements(const Backend& backend) {
-  constexpr std::size_t kHost = std::size_t{4} << 20;
-  constexpr std::size_t kGpu = std::size_t{32} << 20;  // L2 holds 10 to 15 M floats
-  return backend.in_host_memory() ? kHost : kGpu;
-}
-
-// Seconds per byte of passes over flat buffers.
+// Seconds per byte of passes over flat buffers that no cache holds.
 class Streams {
  public:
   Streams(Backend& backend, const OptimizerConfig& config)
       : backend_(backend),
-        elements_(flat_elements(backend)),
+        elements_(backend.in_host_memory() ? kHostElements : kGpuElements),
         optimizer_(backend.make_optimizer(config)) {
     const int arrays = optimizer_->state_count() + 3;
     for (int i = 0; i < arrays; ++i) {
@@ -158,6 +150,9 @@ class Streams {
   }
 
  private:
+  static constexpr std::size_t kHostElements = std::size_t{4} << 20;
+  static constexpr std::size_t kGpuElements = std::size_t{32} << 20;  // L2 holds 10 to 15 M floats
+
   Tensor array(int i) const {
     return {blocks_[static_cast<std::size_t>(i)].data(),
             {static_cast<std::int64_t>(elements_)},
@@ -198,22 +193,6 @@ void average(std::vector<double>& values, Communicator& ranks) {
 }
 
 }  // namespace
-
-double copy_rate(Backend& backend) {
-  const std::size_t elements = flat_elements(backend);
-  const double bytes = 2.0 * static_cast<double>(elements * sizeof(float));
-  Block block(backend.memory(), 2 * elements * sizeof(float));
-  auto* floats = static_cast<float*>(block.data());
-  const auto count = static_cast<std::int64_t>(elements);
-  const Tensor from{floats, {count}, DType::kFloat32},
-      to{floats + elements, {count}, DType::kFloat32};
-  backend.zero(from);
-  double fastest = std::numeric_limits<double>::infinity();
-  for (int i = 0; i < 6; ++i) {  // the first one touches the memory
-    fastest = std::min(fastest, backend.seconds_of([&] { backend.copy(from, to); }));
-  }
-  return bytes / fastest;
-}
 
 KernelTiming time_kernels(const PlannedStep& step, Backend& backend, Communicator& ranks,
                           const KernelTimingOptions& options) {

@@ -19,9 +19,6 @@ struct KernelTiming {
   double process_memory = 0;  // bytes resident beside what the step asked for
 };
 
-// Bytes/s of copying a buffer that no cache holds, both ends counted: the fastest of some.
-double copy_rate(Backend& backend);
-
 // All ranks measure at the same time, as they train; all get the mean over ranks.
 KernelTiming time_kernels(const PlannedStep& step, Backend& backend, Communicator& ranks,
                           const KernelTimingOptions& options);

@@ -5,13 +5,16 @@
 #include <array>
 #include <atomic>
 #include <limits>
+#include <set>
 #include <thread>
 
 #include "core/base/clock.h"
 #include "core/base/median.h"
 #include "launcher/machine/measuring.h"
+#include "launcher/text/report.h"
 
 namespace edt {
+
 namespace {
 
 // A pair's communicator; of one rank where it is its own partner.
@@ -113,22 +116,27 @@ Hosts find_hosts(Communicator& world) {
   std::string list;
   for (const std::string& host : world.gather(world.host(), 0, "hosts")) list += host + '\n';
   list = world.broadcast(list, 0, "hosts");
-  std::vector<int> lengths;  // runs of ranks on one host
-  std::string previous;
+  std::vector<std::pair<std::string, int>> runs;  // of ranks on one host
   for (std::size_t begin = 0; begin < list.size();) {
     const std::size_t end = list.find('\n', begin);
-    const std::string host = list.substr(begin, end - begin);
-    if (host != previous || lengths.empty()) lengths.push_back(0);
-    ++lengths.back();
-    previous = host;
+    std::string host = list.substr(begin, end - begin);
+    if (runs.empty() || host != runs.back().first) runs.emplace_back(std::move(host), 0);
+    ++runs.back().second;
     begin = end + 1;
   }
-  for (const int length : lengths) {
-    require<UsageError>(length == lengths.front(), "plan",
-                        "nodes have {} and {} ranks: start the same number on each",
-                        lengths.front(), length);
+  std::set<std::string_view> known;
+  for (const auto& [host, ranks] : runs) {
+    require<UsageError>(known.insert(host).second, "nodes",
+                        "ranks of {} are not neighbours: mpirun --map-by slot, or srun -m block",
+                        host);
   }
-  return {static_cast<int>(lengths.size()), lengths.front()};
+  for (const auto& [host, ranks] : runs) {
+    require<UsageError>(ranks == runs.front().second, "nodes",
+                        "{} has {}, {} has {}: start the same number on each", runs.front().first,
+                        counted(static_cast<std::uint64_t>(runs.front().second), "rank"), host,
+                        ranks);
+  }
+  return {static_cast<int>(runs.size()), runs.front().second};
 }
 
 int partner_in_node(int rank, const Hosts& hosts) {
@@ -161,18 +169,15 @@ Link time_link(Communicator& world, int partner) {
   return link;
 }
 
-double time_exchange(Communicator& world, int partner, double bytes, int samples) {
-  const auto pair = pair_of(world, partner);
-  world.barrier("exchange");
-  if (pair->size() < 2) return 0;
-  Exchange exchange(*pair, bytes);
+PairExchange::PairExchange(Communicator& world, int partner, double bytes)
+    : pair_(pair_of(world, partner)), bytes_(bytes) {}
+
+double PairExchange::seconds() {
+  if (pair_->size() < 2) return 0;
+  Exchange exchange(*pair_, bytes_);
   exchange.gather();  // connects
-  double fastest = std::numeric_limits<double>::infinity();
-  for (int i = 0; i < samples; ++i) {
-    pair->barrier("exchange");
-    fastest = std::min(fastest, seconds_of([&] { exchange.gather(); }));
-  }
-  return fastest;
+  pair_->barrier("exchange");
+  return seconds_of([&] { exchange.gather(); });
 }
 
 OverlapRates time_overlap(Communicator& world, int partner, const std::function<void()>& compute) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 
 #include "model/plan/cluster.h"
 #include "parallel/comm/communicator.h"
@@ -13,7 +14,8 @@ namespace edt {
 struct Hosts {
   int nodes = 1, ranks_of_node = 1;
 };
-// Throws UsageError where nodes have different numbers of ranks, or ranks are not in order.
+// Throws UsageError where nodes have different numbers of ranks, or those of one are not
+// neighbours.
 Hosts find_hosts(Communicator& world);
 
 // The rank that `rank` is measured with: another one of its node, or the one with its place on the
@@ -25,9 +27,16 @@ int partner_between_nodes(int rank, const Hosts& hosts);
 // pair's.
 Link time_link(Communicator& world, int partner);
 
-// The fastest of `samples` rounds in which this rank and `partner` send `bytes` at once, in s; 0
-// for a rank that is alone. All ranks call it.
-double time_exchange(Communicator& world, int partner, double bytes, int samples);
+// Rounds in which this rank and `partner` send `bytes` at once. All ranks make it together.
+class PairExchange {
+ public:
+  PairExchange(Communicator& world, int partner, double bytes);
+  double seconds();  // of one round; 0 for a rank that is alone
+
+ private:
+  std::unique_ptr<Communicator> pair_;
+  double bytes_;
+};
 
 struct OverlapRates {
   double compute = 1, communication = 1;

@@ -102,8 +102,17 @@ Mesh checked_mesh(const TrainConfig& config, const ModelConfig& model, const dat
   return {world, config.parallel.tensor};
 }
 
+// Where ranks run, of nodes with several memory domains, and what does not fit.
+void report_placement(const DeviceOptions& device, Communicator& world) {
+  const std::vector<NodePlacement> nodes = device.take_cores(world);
+  for (const std::string& line : placement_lines(nodes)) log::info("{}", line);
+  if (device.kind == DeviceKind::kCuda) return;  // a rank with a GPU needs few cores
+  for (const Finding& finding : findings(nodes)) log::warning("{}", finding.text);
+}
+
 std::unique_ptr<Backend> checked_backend(const TrainConfig& config, const ModelConfig& model,
                                          const Mesh& mesh) {
+  report_placement(config.run.device, mesh.world());
   auto backend = config.run.device.make_backend(mesh.world());
   if (config.run.memory_check) {
     require_free_memory(planned_step(config, model, mesh.data().size(), mesh.tensor().size()),

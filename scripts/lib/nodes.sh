@@ -52,15 +52,15 @@ nodes_switch() {
   done
 }
 
-# node_rates NODE RATE [OTHER RATE]: what the node sends, and what it sends to node OTHER.
+# node_rates NODE RATE [OTHER RATE]: what the node sends, and what it sends to node OTHER. Status 1 where the kernel cannot.
 node_rates() {
-  local tc=(tc -n "$nodes_prefix-$1")
+  local tc=(tc -n "$nodes_prefix-$1") class=(burst 32kb cburst 32kb quantum 14000)
   "${tc[@]}" qdisc del dev veth0 root 2>/dev/null || true
-  "${tc[@]}" qdisc add dev veth0 root handle 1: htb default 1
-  "${tc[@]}" class add dev veth0 parent 1: classid 1:1 htb rate "$2" burst 32kb cburst 32kb quantum 14000
+  "${tc[@]}" qdisc add dev veth0 root handle 1: htb default 1 &&
+    "${tc[@]}" class add dev veth0 parent 1: classid 1:1 htb rate "$2" "${class[@]}" || return 1
   if (($# == 2)); then return; fi
-  "${tc[@]}" class add dev veth0 parent 1: classid 1:2 htb rate "$4" burst 32kb cburst 32kb quantum 14000
-  "${tc[@]}" filter add dev veth0 parent 1: protocol ip u32 match ip dst "10.77.0.$3/32" flowid 1:2
+  "${tc[@]}" class add dev veth0 parent 1: classid 1:2 htb rate "$4" "${class[@]}" &&
+    "${tc[@]}" filter add dev veth0 parent 1: protocol ip u32 match ip dst "10.77.0.$3/32" flowid 1:2
 }
 
 # on_nodes command...: nodes_ranks on each of them, which meet in shared memory.

@@ -61,6 +61,10 @@ TEST_F(CliRun, DoctorMeasuresAndWritesTheClusterFile) {
       HasSubstr(" calls measured"));
   EXPECT_THAT(refusal("doctor --device cpu"), HasSubstr("--measure"));
   EXPECT_THAT(refusal("doctor --measure here.txt"), HasSubstr(".ini"));
+  EXPECT_THAT(refusal("doctor --measure ''"), HasSubstr("no name"));
+  EXPECT_THAT(
+      refusal("doctor --measure " + write("broken.ini", "[cluster") + " " + run_ + " --quiet"),
+      HasSubstr("broken.ini:1"));
 }
 
 }  // namespace

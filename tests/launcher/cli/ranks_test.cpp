@@ -59,13 +59,20 @@ TEST(CliRanks, EachIsBoundToAMemoryDomain) {
   };
   EXPECT_THAT(cores("2 "), testing::ElementsAre("0", "1"));
   EXPECT_THAT(cores("3 "), testing::ElementsAre("0-1", "0-1", "0-1"));
-  EXPECT_THAT(cores("2 env OMP_PROC_BIND=close "), testing::ElementsAre("0-1", "0-1"));
-  const std::string step =
-      two_domains() + kProgram + " bench step --rounds 1 --micro-batch 1 --model EDT-Ti/2";
-  EXPECT_THAT(mpirun("-np 2 " + step, "2>&1 >/dev/null").output,
+  EXPECT_THAT(cores("2 taskset -c 0,1 env OMP_PROC_BIND=close "),
+              testing::ElementsAre("0-1", "0-1"));
+  const TempDir directory;
+  const std::string data = (directory / "set").string(), run = (directory / "run").string();
+  write_tiny_set(data);
+  const std::string train =
+      "-np 2 " + two_domains() + kProgram + " train " + tiny_training(data, run);
+  EXPECT_THAT(mpirun(train + " --steps 1", "2>&1 >/dev/null").output,
               HasSubstr("has 2 memory domains, its 2 ranks run on cores 0 | 1"));
-  EXPECT_THAT(mpirun("-np 2 " + step + " --bind none", "2>&1 >/dev/null").output,
+  EXPECT_THAT(mpirun(train + " --steps 2 --bind none", "2>&1 >/dev/null").output,
               HasSubstr("run in several of its 2 memory domains"));
+  // Where they were not told the same none waits for another.
+  const std::string step = kProgram + " bench step --rounds 1 --micro-batch 1" + kTinyModel;
+  EXPECT_EQ(mpirun("-np 1 " + step + " : -np 1 " + step + " --bind none").status, 0);
 }
 
 TEST(CliRanks, AnErrorOfAllRanksIsPrintedOnce) {

@@ -13,7 +13,7 @@ ip netns del "edt-$$-probe"
 nodes_new 3 1
 trap nodes_remove EXIT
 nodes_switch
-node_rates 1 400mbit 2>/dev/null || skip "this kernel has no htb or u32"
+node_rates 1 400mbit 2 100mbit 2>/dev/null || skip "this kernel has no htb or u32"
 
 run=$nodes_work/run
 "$edt" data synth --quiet --samples 32 --image-size 128 --out "$nodes_work/data"
@@ -30,7 +30,7 @@ not_named() {
 }
 measure() {
   on_nodes "$edt" doctor --measure "$nodes_work/$1.ini" "$run" >"$nodes_work/out" 2>"$nodes_work/err" ||
-    { cat "$nodes_work/err" && echo "FAILED: status $?" && exit 1; }
+    { echo "FAILED: status $?" && cat "$nodes_work/err" && exit 1; }
   cat "$nodes_work/out"
 }
 for node in 1 2 3; do node_rates $node 400mbit; done
@@ -43,5 +43,18 @@ node_rates 2 400mbit
 node_rates 3 400mbit 1 100mbit
 measure link
 named "the link between node-1 and node-3 is slow"
-not_named "it exchanges"
 grep -q '^nodes = 3$' "$nodes_work/link.ini" || { cat "$nodes_work/link.ini" && exit 1; }
+
+# Ranks of a node that are no neighbours would be taken for two nodes.
+cat >"$nodes_work/as" <<'END'
+#!/bin/sh
+name=$1
+shift
+exec unshare --uts sh -c 'hostname "$0"; exec "$@"' "$name" "$@"
+END
+chmod +x "$nodes_work/as"
+doctor=("$edt" doctor --measure "$nodes_work/none.ini" "$run")
+mpirun "${mpi_flags[@]}" -np 1 "$nodes_work/as" a "${doctor[@]}" : -np 1 "$nodes_work/as" b "${doctor[@]}" : \
+  -np 1 "$nodes_work/as" a "${doctor[@]}" >"$nodes_work/out" 2>&1 </dev/null && echo "FAILED: not refused" && exit 1
+grep -q "ranks of a are not neighbours" "$nodes_work/out" || { cat "$nodes_work/out" && echo "FAILED" && exit 1; }
+[[ ! -e $nodes_work/none.ini ]] || { echo "FAILED: something was written" && exit 1; }

@@ -33,7 +33,7 @@ std::vector<CoreSet> shares(const std::vector<MemoryDomain>& domains, const Core
 NodePlacement node_of(const std::vector<MemoryDomain>& domains, const std::vector<CoreSet>& ranks) {
   NodePlacement node{"node1", domains, static_cast<int>(kAll.size()), {}};
   for (const CoreSet& cores : ranks) {
-    node.ranks.push_back({static_cast<int>(node.ranks.size()), cores});
+    node.ranks.push_back({static_cast<int>(node.ranks.size()), cores, cores});
   }
   return node;
 }
@@ -51,6 +51,36 @@ TEST(Cores, AreWrittenAsRanges) {
   EXPECT_EQ(cores_text({}), "none");
   EXPECT_EQ(cores_text({3}), "3");
   EXPECT_EQ(cores_text({0, 1, 2, 3, 8, 10, 11}), "0-3,8,10-11");
+}
+
+TEST(Cores, AreReadAgain) {
+  for (const CoreSet& cores :
+       {CoreSet{}, CoreSet{3}, CoreSet{0, 1, 2, 3, 8, 10, 11}, CoreSet{1, 300}}) {
+    EXPECT_EQ(parse_cores(cores_text(cores)), cores);
+  }
+}
+
+// Binding one of several threads of a process would bind all.
+TEST(Placement, RanksBindThemselvesWhereNobodyHasBoundThem) {
+  std::vector<RankReport> reports;
+  for (int rank = 0; rank < 4; ++rank) {
+    RankReport report{.host = rank % 2 == 0 ? "a" : "b", .process = 100 + rank, .bound = kAll};
+    reports.push_back(report);
+  }
+  const auto shares = [&] {
+    std::vector<std::pair<int, int>> all;
+    for (const NodeShare& share : shares_of(reports)) all.emplace_back(share.ranks, share.index);
+    return all;
+  };
+  using Pairs = std::vector<std::pair<int, int>>;
+  EXPECT_EQ(shares(), (Pairs{{2, 0}, {2, 0}, {2, 1}, {2, 1}})) << "in any order of hosts";
+  reports[2].bound = {0};
+  EXPECT_EQ(shares(), (Pairs{{0, 0}, {2, 0}, {0, 0}, {2, 1}})) << "the launcher has";
+  reports[3].process = reports[1].process;
+  EXPECT_EQ(shares(), (Pairs(4, {0, 0}))) << "threads of one process";
+  reports[3].process = 103;
+  reports[1].fixed_threads = true;
+  EXPECT_EQ(shares(), (Pairs(4, {0, 0}))) << "OpenMP has";
 }
 
 TEST(Placement, ARankForEachMemoryDomain) {
@@ -94,6 +124,9 @@ TEST(Placement, CoresThatNobodyUsesAreNamed) {
   EXPECT_THAT(texts(node_of({{kAll, kGib}}, {{0, 1, 2, 3, 4, 5, 6}})),
               ElementsAre(HasSubstr("1 of 8 cores of node1 is used by no rank, its 1 rank runs on "
                                     "0-6: mpirun --bind-to none")));
+  NodePlacement threads = node_of(kTwo, {{0, 2, 4, 6}});
+  threads.ranks[0].used = kAll;  // whose other hardware threads are left alone
+  EXPECT_THAT(texts(threads), ElementsAre());
   NodePlacement shared = node_of(kTwo, {{0, 2}});
   shared.cores = 2;  // the others belong to other jobs
   EXPECT_THAT(texts(shared), ElementsAre());
