@@ -100,9 +100,9 @@ TEST(JobRates, AreMeasuredOnEveryRank) {
     const JobRates job = measure_job(test::small_step(), *backend, world);
     ASSERT_EQ(job.nodes.size(), world.is_root() ? 1u : 0u);
     if (!world.is_root()) return;
-    EXPECT_GT(job.nodes.front().products.rate, 1e8);
-    EXPECT_GT(job.nodes.front().memory.rate, 1e8);
-    EXPECT_GT(job.nodes.front().exchange.rate, 1e6);
+    EXPECT_GT(job.nodes.front().products.rate, 0);
+    EXPECT_GT(job.nodes.front().memory.rate, 0);
+    EXPECT_GT(job.nodes.front().exchange.rate, 0);
     EXPECT_THAT(job.links, ElementsAre());
     EXPECT_THAT(rates_text(job), HasSubstr(world.host()));
     EXPECT_EQ(to_json(job)["nodes"][0]["host"], world.host());
