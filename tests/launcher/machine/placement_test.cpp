@@ -145,7 +145,7 @@ TEST(Placement, RanksThatShareCoresAreNamed) {
 }
 
 TEST(Placement, OfThisMachine) {
-  const std::vector<MemoryDomain> domains = memory_domains();
+  const std::vector<MemoryDomain>& domains = memory_domains();
   ASSERT_FALSE(domains.empty());
   EXPECT_GT(domains.front().memory, 0u);
   EXPECT_FALSE(bound_cores().empty());
