@@ -35,6 +35,7 @@ struct DoctorOptions {
     const std::vector<std::pair<std::string, DeviceKind>> kinds{{"cpu", DeviceKind::kCpu},
                                                                 {"cuda", DeviceKind::kCuda}};
     options.add("device", &device, kinds, "what is measured")
+        .alias("run.device")
         .default_is("that of the run in the directory, else cpu");
   }
 };
