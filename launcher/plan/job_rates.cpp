@@ -7,7 +7,6 @@
 
 #include "core/base/median.h"
 #include "core/json/json_text.h"
-#include "launcher/plan/kernel_timing.h"
 #include "launcher/plan/link_timing.h"
 #include "launcher/text/report.h"
 #include "model/plan/gemms.h"

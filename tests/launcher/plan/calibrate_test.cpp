@@ -33,7 +33,7 @@ TEST(Calibrate, MeasuresEveryKernelOfTheStep) {
     const Prediction plan = predict(step, cluster);
     EXPECT_EQ(plan.measured_calls, plan.kernel_calls);
     EXPECT_GT(plan.time.seconds, 0);
-    EXPECT_GT(cluster.float32_rate, 0);
+    EXPECT_GT(cluster.float32_rate, 1e8);
     EXPECT_GT(cluster.process_memory, 1 << 20);
   }
 }
